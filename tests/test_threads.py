@@ -2,12 +2,13 @@
 
 import math
 import threading
+from functools import partial
 
 import pytest
 from registries import StillClock
 
 from bumper.ports.deadline import GRACE_S, left_s, told_to, until
-from bumper.ports.threads import Early, FirstAlone, begin, side_by_side
+from bumper.ports.threads import Early, FirstAlone, begin, held, side_by_side
 
 MOST_S = 10.0
 
@@ -149,3 +150,26 @@ def test_what_failed_early_fails_whenever_it_is_asked_for() -> None:
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             early.result()
+
+
+def test_nobody_waits_for_a_lock_beyond_the_deadline() -> None:
+    lock, clock = threading.Lock(), StillClock()
+    with held(lock), until(clock, clock.now()), pytest.raises(TimeoutError), held(lock):
+        pass
+    assert not lock.locked()
+
+
+def test_what_is_begun_early_is_done_where_the_system_starts_no_further_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start = threading.Thread.start
+
+    def only_the_first(thread: threading.Thread) -> None:
+        if thread.name == "asking":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", only_the_first)
+    jobs = [Early("it", partial(str, number)) for number in range(3)]
+    begin(jobs)
+    assert [job.result() for job in jobs] == ["0", "1", "2"]

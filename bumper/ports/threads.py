@@ -98,6 +98,18 @@ def side_by_side(jobs: Sequence[Callable[[], _T]], at_once: int = AT_ONCE) -> li
     return [known() for known in outcomes if known]
 
 
+@contextmanager
+def held(lock: threading.Lock) -> Iterator[None]:
+    """The lock, for which nobody waits beyond the deadline in force: whoever holds it may have none. TimeoutError."""
+    limit_s = left_s()
+    if not lock.acquire(timeout=-1 if math.isinf(limit_s) else max(0.0, limit_s)):
+        raise TimeoutError("somebody else is still at it")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 class FirstAlone:
     """A door that the first one goes through alone, and all others at once when it is out, or their deadline has come.
 
@@ -132,6 +144,7 @@ class Early(Generic[_T]):
     def __init__(self, what: str, job: Callable[[], _T]) -> None:
         self._what = what
         self._job = job
+        self._begins = threading.Lock()
         self._has_ended = threading.Event()
         self._outcome: Callable[[], _T] | None = None
 
@@ -140,8 +153,10 @@ class Early(Generic[_T]):
         return self._has_ended.is_set()
 
     def run(self) -> None:
-        self._outcome = outcome(self._job)
-        self._has_ended.set()
+        """Once, whoever begins it first."""
+        if self._begins.acquire(blocking=False):
+            self._outcome = outcome(self._job)
+            self._has_ended.set()
 
     def result(self) -> _T:
         """What the job returns or raises. TimeoutError where it does not end before the deadline in force."""
@@ -157,9 +172,15 @@ class Early(Generic[_T]):
 
 def begin(jobs: Sequence[Early[Any]]) -> None:
     """Runs them side by side, and waits for none."""
-    threading.Thread(
-        target=side_by_side, args=([job.run for job in jobs],), name="early", daemon=True
-    ).start()
+
+    def work() -> None:
+        try:
+            side_by_side([job.run for job in jobs])
+        except RuntimeError:  # the system starts no further thread
+            for job in jobs:
+                job.run()
+
+    threading.Thread(target=work, name="early", daemon=True).start()
 
 
 def outcome(job: Callable[[], _T], failed: Callable[[], None] = lambda: None) -> Callable[[], _T]:

@@ -15,7 +15,7 @@ from bumper_sandbox.registry.server import RegistryServer
 # Of a tree with more manifests than are fetched all at once.
 SITES = 260
 # What is measured: version, configuration, checkout and commit; the two greetings, trees, two batches of files, the push.
-MOST_COMMANDS, MOST_REQUESTS, MOST_OF_REGISTRY = 4, 7, 4
+MOST_COMMANDS, MOST_REQUESTS, MOST_OF_REGISTRY = 4, 6, 4
 MOST_CONNECTIONS, MOST_BYTES = 2, 120_000
 # Of a push of one site that follows nothing: modules of ours, and those that only who follows has a use for.
 MOST_MODULES = 199

@@ -5,11 +5,13 @@ signs without a content: the end of an answer (flush), of a part of it (delimite
 Source: gitprotocol-common(5), gitprotocol-v2(5), gitprotocol-pack(5) for the bands.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 
 FLUSH, DELIMITER, RESPONSE_END = b"0000", b"0001", b"0002"
 _SIGNS = (FLUSH, DELIMITER, RESPONSE_END)
 _LENGTH = 4
+_DIGITS = re.compile(rb"[0-9a-fA-F]{4}")
 # More than any host has refs, and than a pack of a host that sends a hundred bytes at once.
 _MOST_LINES = 1_000_000
 # Of what is shown to people.
@@ -42,10 +44,7 @@ def packets(content: bytes) -> Iterator[bytes | None]:
             at += _LENGTH
             yield None
             continue
-        try:
-            length = int(digits, 16)
-        except ValueError:
-            length = 0
+        length = int(digits, 16) if _DIGITS.fullmatch(digits) else 0
         if length < _LENGTH or at + length > len(content):
             raise ValueError(f"found no packet line at byte {at} of {len(content)}")
         packet = content[at + _LENGTH : at + length]

@@ -9,6 +9,7 @@ Source: gitformat-pack(5).
 import hashlib
 import zlib
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 _SIGNATURE, _VERSION = b"PACK", 2
@@ -69,15 +70,19 @@ def written(objects: Iterable[Object]) -> bytes:
     return body + hashlib.sha1(body, usedforsecurity=False).digest()
 
 
-def read(pack: bytes, most_bytes: int) -> dict[str, Object]:
-    """The objects by their names. ValueError where they are more than `most_bytes` together, or a base is not in the pack."""
+def read(
+    pack: bytes, most_bytes: int, known: Mapping[str, Object] = MappingProxyType({})
+) -> dict[str, Object]:
+    """The objects by their names. ValueError where they are more than `most_bytes` together, or a base is neither in the pack nor
+    `known`.
+    """
     try:
-        return _objects(_entries(pack, _Room(most_bytes)), _Room(most_bytes))
+        return _objects(_entries(pack, _Room(most_bytes)), _Room(most_bytes), known)
     except IndexError:
         raise ValueError("ends in the middle of an object") from None
 
 
-def _objects(entries: Mapping[int, _Entry], room: _Room) -> dict[str, Object]:
+def _objects(entries: Mapping[int, _Entry], room: _Room, known: Mapping[str, Object]) -> dict[str, Object]:
     objects: dict[str, Object] = {}
     waiting: dict[int | str, list[tuple[int, bytes]]] = {}
     # Each is made of its base when its turn comes, since thousands may have the same one.
@@ -87,6 +92,8 @@ def _objects(entries: Mapping[int, _Entry], room: _Room) -> dict[str, Object]:
             ready.append((place, Object(entry.kind, entry.content), None))
         else:
             waiting.setdefault(entry.base, []).append((place, entry.content))
+    for base in [base for base in waiting if isinstance(base, str) and base in known]:
+        ready += [(child, known[base], delta) for child, delta in waiting.pop(base)]
     while ready:
         place, made, delta = ready.pop()
         if delta is not None:

@@ -93,6 +93,10 @@ class NotSent(LostRace):
     """Git saw by itself that the branch had moved: the server never got the commit."""
 
 
+class PerhapsSent(LostRace):
+    """The branch has moved, and may hold the commit: it may have been sent before, and the answer was not believed."""
+
+
 def rejection(place: str, branch: str, stdout: str, stderr: str) -> BumpError:
     """Why a push did not land, from the two outputs of `git push --porcelain`."""
     line = next((line for line in stdout.splitlines() if line.startswith("!\t")), None)

@@ -19,7 +19,7 @@ from bumper.systems.git.checkout import way_from
 from bumper.systems.git.commits import author, commit_tree
 from bumper.systems.git.log import Branch, lend
 from bumper.systems.git.objects import CommitObject, parse_commit
-from bumper.systems.git.rejections import MissingRef, NotSent
+from bumper.systems.git.rejections import MissingRef, NotSent, PerhapsSent
 from bumper.systems.git.repository import Repository
 from bumper.systems.git.tree import Objects, Tree, write
 
@@ -162,7 +162,7 @@ class Remote:
             error = late
         if error is None:
             return Revision(branch, commit)
-        if not isinstance(error, LostRace | Denied):
+        if isinstance(error, PerhapsSent) or not isinstance(error, LostRace | Denied):
             self._unanswered.add(commit)
         if self._has_landed(commit, branch, error):
             return Revision(branch, commit)
@@ -190,7 +190,7 @@ class Remote:
         notes.append(self._repository, objects, self._environ, ref, commit, lines, first, only_news=only_news)
 
     def ask_to_push(self, commit: str, branch: str) -> None:
-        """Raises what a push would be refused with at the door, or passes; nothing is sent (`--dry-run`) and nothing moves.
+        """Raises what a push would be refused with at the door, or passes; nothing is sent and nothing moves.
 
         The server is asked who may push before it is told what. The rules of the branch and the server's hooks come after that, and
         are not asked.

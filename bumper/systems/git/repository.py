@@ -15,7 +15,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TypeVar
 
-from bumper.errors import BumpError, LostRace, NoAccess, Unreachable, UsageError
+from bumper.errors import BumpError, NoAccess, Unreachable, UsageError
 from bumper.ports.deadline import left_s
 from bumper.ports.git import MOST_FILE_BYTES
 from bumper.safe_text import printable
@@ -24,7 +24,15 @@ from bumper.systems.git.address import Address, environment
 from bumper.systems.git.objects import parse_commit, parse_tree
 from bumper.systems.git.packs import Object
 from bumper.systems.git.program import Output, Program, command_of, ended, pairs, program, run, start
-from bumper.systems.git.rejections import ASKS_FOR_TOKEN, MissingRef, NotSent, failure, not_git, rejection
+from bumper.systems.git.rejections import (
+    ASKS_FOR_TOKEN,
+    MissingRef,
+    NotSent,
+    PerhapsSent,
+    failure,
+    not_git,
+    rejection,
+)
 from bumper.systems.git.smart_http import NotSpoken, SmartHttp, speaks
 from bumper.systems.git.transport import Transport
 from bumper.systems.process import end
@@ -216,7 +224,7 @@ class Repository:
     def _receive_commit(self, wire: SmartHttp, sha: str) -> str:
         # Loose are those that were received, and those that were made here on top of them.
         if not self._is_loose(sha):
-            received = wire.commit(sha, self._latest)
+            received = wire.commit(sha, self._latest, self._received)
             if sha not in received:
                 raise NotSpoken
             self._received.update(received)
@@ -241,7 +249,7 @@ class Repository:
         lease = f"--force-with-lease={ref}:{expected}"
         output = self.call(*_PUSH, lease, REMOTE, f"{commit}:{ref}", spare_s=spare_s)
         error = self._rejection(ref, output) if output.status else None
-        return LostRace(error.message) if may_be_there and isinstance(error, NotSent) else error
+        return PerhapsSent(error.message) if may_be_there and isinstance(error, NotSent) else error
 
     def _ask_to_push(self, commit: str, ref: str) -> BumpError | None:
         if commit in self._received:
@@ -442,7 +450,11 @@ class Repository:
 
     def contents(self, shas: Collection[str]) -> dict[str, bytes]:
         """The contents of many files, by their shas, read by two processes; what is not here, or is long, is left to `read`."""
-        contents = {sha: self._received[sha].content for sha in shas if sha in self._received}
+        contents = {
+            sha: held.content
+            for sha in shas
+            if (held := self._received.get(sha)) and len(held.content) <= MOST_FILE_BYTES
+        }
         named = "\n".join(sha for sha in shas if sha not in contents).encode()
         if not named:
             return contents

@@ -9,11 +9,12 @@ where git's settings speak of the way to the host it is git that knows what they
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from bumper.address import is_loopback, may_carry_credentials
 from bumper.dataclasses import dataclass
-from bumper.errors import BumpError, Denied, NotConnected, Transient, Unreachable
+from bumper.errors import BumpError, Denied, NotConnected, Transient, Unreachable, UsageError
 from bumper.ports.threads import side_by_side
 from bumper.safe_text import printable
 from bumper.systems.git.address import Address
@@ -128,21 +129,24 @@ class SmartHttp:
         """
         is_to_push = is_to_push or self.is_to_push or self._was_refused
         self.is_to_push, self._advertisement = False, None
-        # Who speaks version 2 answers the second question as well: it need not wait for the first.
         seen = self._seen_before_a_push if is_to_push else partial(self._listed, ref)
-        asked: list[Callable[[], Mapping[str, str]]] = [self._require_version_2, seen]
-        _, refs = side_by_side(asked)
+        # Who speaks version 2 answers the second question as well: it need not wait for the first.
+        asked: list[Callable[[], Mapping[str, str]]] = [seen]
+        if not self._knows_version_2:
+            asked.insert(0, self._require_version_2)
+        *_, refs = side_by_side(asked)
         if ref not in refs:
             raise MissingRef(f"{self.address()}: no such ref")
         if not _SHA.fullmatch(refs[ref]):
             raise NotSpoken
         return refs[ref]
 
-    def commit(self, sha: str, known: Iterable[str]) -> dict[str, Object]:
-        """The commit with its trees and no file, but for what the commits hold that are `known`."""
+    def commit(self, sha: str, latest: Iterable[str], known: Mapping[str, Object]) -> dict[str, Object]:
+        """The commit with its trees and no file, but for what the commits of `latest` hold, whose trees are `known`."""
         self._require_version_2()
-        seen = [argument for each in known for argument in (f"shallow {each}", f"have {each}")]
-        return self._fetched([f"want {sha}", *seen, "deepen 1", f"filter {_FILTER}"])
+        seen = [argument for each in latest for argument in (f"shallow {each}", f"have {each}")]
+        # A thin pack: without, git 2.39 leaves nothing out for a commit that is cut off from its parents.
+        return self._fetched([f"want {sha}", *seen, "thin-pack", "deepen 1", f"filter {_FILTER}"], known)
 
     def objects(self, shas: Collection[str]) -> dict[str, Object]:
         """These objects. `NotSpoken` where the answer lacks one."""
@@ -269,9 +273,11 @@ class SmartHttp:
         lines = self._parsed(content, texts)
         return lines[1:] if lines[:1] == [f"# service={service}"] else lines
 
-    def _fetched(self, arguments: Iterable[str]) -> dict[str, Object]:
+    def _fetched(
+        self, arguments: Iterable[str], known: Mapping[str, Object] = MappingProxyType({})
+    ) -> dict[str, Object]:
         body = command("fetch", ["no-progress", "ofs-delta", *arguments, "done"])
-        return self._parsed(self._service(_FETCH, body), _unpacked)
+        return self._parsed(self._service(_FETCH, body), partial(_unpacked, known=known))
 
     def _service(
         self, service: str, body: bytes, spare_s: float = 0.0, address: Address | None = None
@@ -308,7 +314,7 @@ class SmartHttp:
         )
         try:
             answer = self.client.ask(str(address), question)
-        except Unreachable as error:
+        except (Unreachable, UsageError) as error:
             if isinstance(error, Transient) and not isinstance(error, NotConnected):
                 # It quotes what came.
                 error.reword(address.scrub)
@@ -330,10 +336,10 @@ class SmartHttp:
             raise NotSpoken from None
 
 
-def _unpacked(content: bytes) -> dict[str, Object]:
+def _unpacked(content: bytes, known: Mapping[str, Object]) -> dict[str, Object]:
     """The objects of the answer to a fetch, in which what was cut off stands before the pack."""
     sections = packets(content)
     for packet in sections:
         if packet == b"packfile\n":
-            return read(bands(sections)[0], _MOST_BYTES)
+            return read(bands(sections)[0], _MOST_BYTES, known)
     raise ValueError("found no pack")

@@ -52,7 +52,7 @@ class Answer:
 class Question:
     """What is sent. `query` is added to what the URL has; `body` is sent as JSON, `form` as a form, `content` as it is.
 
-    `spare_s` of the time that there is are left to whoever asks.
+    `spare_s` of the time that there is is left to whoever asks.
     """
 
     method: str
@@ -124,7 +124,7 @@ class Client:
         not trusted, `Unreachable` for what will not heal.
         """
         is_over = threading.Event()
-        limit_s = left_s(self._limits.answer_s) - question.spare_s
+        limit_s = max(0.0, left_s(self._limits.answer_s) - question.spare_s)
         connections = self._lent()
         with _translated(subject, question.url):
             try:
@@ -148,10 +148,11 @@ class Client:
             if self._is_closed:
                 # What would be opened now nobody would close.
                 raise RuntimeError("the client is closed")
-            if not self._idle:
-                self._idle.append(_Connections(self._connected))
-                self._all += self._idle
-            return self._idle.pop()
+            if self._idle:
+                return self._idle.pop()
+            connections = _Connections(self._connected)
+            self._all.append(connections)
+            return connections
 
     def _asked(
         self,
@@ -224,12 +225,12 @@ def _without_cookies() -> "type[httpx.Client]":
 
     none = NoCookies()
 
-    class Client(httpx.Client):
+    class CookielessClient(httpx.Client):
         @property  # type: ignore[misc]  # nobody sets them
         def cookies(self) -> httpx.Cookies:
             return none
 
-    return Client
+    return CookielessClient
 
 
 class _Connections:
@@ -292,8 +293,9 @@ class _Sockets:
         with self._changing:
             streams, self._streams = self._streams, []
         for stream in streams:
+            # That of the socket itself: TLS's own would first go on without TLS, and somebody may be about to send.
             with suppress(OSError):
-                _socket_of(stream).shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(_socket_of(stream), socket.SHUT_RDWR)
 
     def end(self) -> None:
         """The same, and nothing is sent on a connection that opens afterwards: whoever opened it closes it again."""

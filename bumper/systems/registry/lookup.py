@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from bumper.build_order import SHA_PREFIX, TAG_PREFIXES, tag_prefix
 from bumper.dataclasses import dataclass, field
-from bumper.errors import BumpError, ImageAmbiguous, ImageMissing, NoAccess, RepositoryMissing
+from bumper.errors import BumpError, ImageAmbiguous, ImageMissing, NoAccess, RepositoryMissing, Transient
 from bumper.image import ImageManifest, ImageReference
 from bumper.ports.run import Clock
-from bumper.ports.threads import FirstAlone
+from bumper.ports.threads import FirstAlone, held
 from bumper.systems.registry.acr import AcrRegistry, is_azure_challenge, is_azure_name
 from bumper.systems.registry.credentials import from_docker, from_github
 from bumper.systems.registry.distribution import (
@@ -90,7 +90,7 @@ class Registry:
     def resolve(self, image: ImageReference, *, behind: bool = False) -> ImageManifest:
         """What the registry holds under `image`'s digest or else its tag (`latest` where it has neither, as kubelet reads it).
 
-        Raises ImageMissing, NoAccess or Transient; Unreachable for an answer that proves nothing. `behind`: nobody waits for this
+        Raises ImageMissing, NoAccess or Transient; Unreachable for an answer that proves nothing. `behind`: nobody waits yet for this
         question, which is begun when somebody else's first one to that registry has found the way in.
         """
         if behind:
@@ -227,6 +227,14 @@ class Registry:
 
     def _asking(self, image: ImageReference, question: Callable[[_BackEnd], _T]) -> _T:
         """The answer of the first back end that has access, which is asked first from then on."""
+        try:
+            return self._answered(image, question)
+        except TimeoutError:
+            raise Transient(
+                f"{image}: {image.registry} is still asked by another question, which is late"
+            ) from None
+
+    def _answered(self, image: ImageReference, question: Callable[[_BackEnd], _T]) -> _T:
         proven = self._proven.get(image.repository)
         if proven:
             return question(proven)
@@ -244,7 +252,7 @@ class Registry:
 
     def _ways_into(self, registry: str) -> _Ways:
         # One thread finds them for all: programs for credentials run once.
-        with self._locks.setdefault(registry, threading.Lock()):
+        with held(self._locks.setdefault(registry, threading.Lock())):
             if registry not in self._ways:
                 self._ways[registry] = self._found_ways(registry)
             return self._ways[registry]

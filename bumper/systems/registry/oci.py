@@ -7,9 +7,9 @@ https://github.com/containerd/containerd `core/remotes/docker/authorizer.go`, ve
 import threading
 
 from bumper.address import host_of
-from bumper.errors import BumpError, NoAccess, Unreachable
+from bumper.errors import BumpError, NoAccess, Transient, Unreachable
 from bumper.image import ImageReference, is_tag
-from bumper.ports.threads import FirstAlone
+from bumper.ports.threads import FirstAlone, held
 from bumper.systems.http.client import Answer
 from bumper.systems.http.document import parse_object
 from bumper.systems.registry.distribution import (
@@ -74,45 +74,56 @@ class OciRegistry:
         return Tags(tuple(tags), newest_first=False)
 
     def _answer(self, image: ImageReference, path: str, accept: str) -> Answer:
-        answer = self._foreseen(image, path, accept) or self._challenged(image, path, accept)
+        answer, sent = self._foreseen(image, path, accept) or self._challenged(image, path, accept)
         if answer.status in (401, 403):
-            self._authorizations.pop(image.path, None)
+            self._forget(image, sent)
         if answer.status != 200:
             raise failure(str(image), answer, tried=self._credential.source, hint=self._hint())
         return answer
 
-    def _foreseen(self, image: ImageReference, path: str, accept: str) -> Answer | None:
-        """The answer where the challenge of another repository opens this one, too; None where that is not known or proves nothing."""
+    def _forget(self, image: ImageReference, refused: str | None) -> None:
+        """Unless another thread has got a new one since."""
+        if self._authorizations.get(image.path) == refused:
+            self._authorizations.pop(image.path, None)
+
+    def _foreseen(self, image: ImageReference, path: str, accept: str) -> tuple[Answer, str | None] | None:
+        """The answer where the challenge of another repository opens this one, too, and what it was asked with; None where that is
+        not known, or opens nothing.
+        """
         if image.path in self._authorizations or not self._challenge:
             return None
         try:
-            with self._authorizing.setdefault(image.path, threading.Lock()):
-                if image.path not in self._authorizations:
-                    authorization = self._authorize(image, self._challenge, is_of_another=True)
-                    self._authorizations[image.path] = authorization
+            with held(self._authorizing.setdefault(image.path, threading.Lock())):
+                ours = self._authorizations.get(image.path)
+                if ours is None:
+                    ours = self._authorize(image, self._challenge, is_of_another=True)
+                    self._authorizations[image.path] = ours
+        except Transient:
+            raise
         except BumpError:
             return None
-        answer = self._ask(image, path, accept, self._authorizations.get(image.path))
-        if answer.status != 200:
-            self._authorizations.pop(image.path, None)
+        answer = self._ask(image, path, accept, ours)
+        if answer.status in (400, 401, 403, 404):
+            self._forget(image, ours)
             return None
-        return answer
+        return answer, ours
 
-    def _challenged(self, image: ImageReference, path: str, accept: str) -> Answer:
-        """The answer to a question that is authorized as the registry says."""
+    def _challenged(self, image: ImageReference, path: str, accept: str) -> tuple[Answer, str | None]:
+        """The answer to a question that is authorized as the registry says, and what it was asked with."""
         # The first question goes alone until it is known what the registry asks of its callers: else all would be sent back.
         with self._door.entered():
-            refused = self._authorizations.get(image.path)
-            answer = self._ask(image, path, accept, refused)
+            sent = self._authorizations.get(image.path)
+            answer = self._ask(image, path, accept, sent)
             challenge = answer.headers.get("www-authenticate") if answer.status == 401 else None
             if challenge is None:
-                return answer
-            with self._authorizing.setdefault(image.path, threading.Lock()):
+                return answer, sent
+            with held(self._authorizing.setdefault(image.path, threading.Lock())):
                 # Of several that were sent back at once the first one gets the token for all.
-                if self._authorizations.get(image.path) == refused:
-                    self._authorizations[image.path] = self._authorize(image, challenge)
+                ours = self._authorizations.get(image.path)
+                if ours is None or ours == sent:
+                    ours = self._authorizations[image.path] = self._authorize(image, challenge)
             self._challenge = challenge
-        return self._ask(image, path, accept, self._authorizations.get(image.path))
+        return self._ask(image, path, accept, ours), ours
 
     def _ask(self, image: ImageReference, path: str, accept: str, authorization: str | None) -> Answer:
         headers = {"Accept": accept} | ({"Authorization": authorization} if authorization else {})

@@ -63,6 +63,22 @@ def test_what_git_packed_is_read_as_git_reads_it(repository: Path, options: list
     assert bool(deltas(pack, repository)) == (options != ["--window=0"])
 
 
+def test_a_thin_pack_is_read_with_what_is_known(repository: Path) -> None:
+    """What a server leaves out since it is here already, and takes for the base of what it sends."""
+    whole = read(packed(repository), MOST)
+    (repository / "file-3.yaml").write_text((repository / "file-3.yaml").read_text() + "\nmore")
+    git(repository, "commit", "--quiet", "--all", "--message=More")
+    command_line = ["git", "-C", str(repository), "pack-objects", "--revs", "--thin", "--stdout", "--quiet"]
+    thin = subprocess.run(command_line, input=b"main\n^main~1\n", check=True, capture_output=True).stdout
+    objects = read(thin, MOST, whole)
+    assert sorted(held.kind for held in objects.values()) == ["blob", "commit", "tree"]
+    assert objects.keys().isdisjoint(whole)
+    for name, held in objects.items():
+        assert git(repository, "cat-file", "-t", name) == held.kind
+    with pytest.raises(ValueError, match="not in it"):
+        read(thin, MOST)
+
+
 def test_git_reads_what_was_packed_here(repository: Path, tmp_path: Path) -> None:
     objects = [*read(packed(repository), MOST).values(), Object("blob", b""), Object("blob", b"a" * 2**16)]
     other = tmp_path / "other"
@@ -167,7 +183,10 @@ def test_packet_lines() -> None:
     )
 
 
-@pytest.mark.parametrize("content", [b"00", b"0003", b"0005", b"zzzz", b"0006a", b"-001a", b"<html></html>"])
+@pytest.mark.parametrize(
+    "content",
+    [b"00", b"0003", b"0005", b"zzzz", b"0006a", b"-001a", b"0x05a", b" 005a", b"0_5aa", b"<html></html>"],
+)
 def test_what_is_no_packet_line(content: bytes) -> None:
     with pytest.raises(ValueError, match="found no packet line at byte 0"):
         list(packets(content))

@@ -10,7 +10,7 @@ import pytest
 from git_remotes import FILES, TOKEN, WEB, commit_directly, content, git, hermetic, hook, remote
 
 from bumper.dataclasses import replace
-from bumper.errors import BumpError, Denied, LostRace, NoAccess, NotConnected, Transient
+from bumper.errors import BumpError, Denied, LostRace, NoAccess, NotConnected, Transient, UsageError
 from bumper.systems.git.address import Address
 from bumper.systems.git.packet_lines import FLUSH, line
 from bumper.systems.git.packs import written
@@ -110,7 +110,7 @@ def test_a_note_is_read_to_be_written(server: GitServer, platform: Path, asked: 
 def test_a_lost_race_asks_for_the_new_trees_alone_and_three_times(
     server: GitServer, asked: list[str]
 ) -> None:
-    many = {f"many/{number}/deployment.yaml": b"x" for number in range(200)}
+    many = {f"many/{number}/deployment.yaml": b"%d" % number for number in range(200)}
     server.create("many.git", {**FILES, **many})
     with remote(server, "many.git") as ours:
         lost = ours.commit(ours.fetch("main"), {WEB: b"new\n"}, "Deploy")
@@ -119,13 +119,17 @@ def test_a_lost_race_asks_for_the_new_trees_alone_and_three_times(
             ours.push(lost, "main")
         asked.clear()
         server.requests.clear()
+        known = len(ours._repository._received)
+        assert known > 200
         deploy(ours)
+        # The commit, and the trees on the way to the file that changed.
+        assert len(ours._repository._received) - known == 4
     assert asked == [
         "GET info/refs?service=git-receive-pack",
         "POST git-upload-pack",
         "POST git-receive-pack",
     ]
-    assert sum(request.sent for request in server.requests) < 6_000
+    assert sum(request.sent for request in server.requests) < 2_000
     assert content(server.path("many.git"), "many/7/deployment.yaml") == b"other"
 
 
@@ -260,6 +264,7 @@ _OTHERWISE: dict[str, Tampered] = {
     "half of a pack": rewritten(FETCH, "POST", lambda content: content[: len(content) // 2]),
     "a pack of nothing": rewritten(FETCH, "POST", lambda content: _without_objects(content)),
     "a certificate that we don't trust": raising(FETCH, "GET", NoAccess("not trusted")),
+    "authorities that cannot be read": raising(FETCH, "GET", UsageError("no certificates")),
     "nobody there": raising(FETCH, "GET", NotConnected("refused")),
     "no report of a push": rewritten(
         PUSH, "GET", lambda content: content.replace(b"report-status", b"report-nothing")
@@ -383,20 +388,23 @@ def test_a_race_is_lost_in_whatever_words_the_server_says_so(
             ours.push(late, "main")
 
 
+@pytest.mark.parametrize("others", [1, 2, 3])
 def test_a_push_that_nobody_believed_and_that_somebody_built_on_is_found(
-    server: GitServer, platform: Path, monkeypatch: pytest.MonkeyPatch
+    server: GitServer, platform: Path, monkeypatch: pytest.MonkeyPatch, others: int
 ) -> None:
     def tamper(question: Question, ask: Callable[[], Answer]) -> Answer:
         answer = ask()
         if not _is(question, PUSH, "POST"):
             return answer
-        commit_directly(platform, "main", branch="main", message="Other")
+        for _ in range(others):
+            commit_directly(platform, "main", branch="main", message="Other")
         return Answer(403, {}, b"")
 
     _tamper(monkeypatch, tamper)
     with remote(server) as ours:
         deploy(ours)
-    assert git(platform, "log", "--format=%s", "main").splitlines() == ["Other", "Deploy", "Seed"]
+    subjects = git(platform, "log", "--format=%s", "main").splitlines()
+    assert subjects == ["Other"] * others + ["Deploy", "Seed"]
 
 
 @pytest.mark.parametrize(

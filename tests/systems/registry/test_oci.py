@@ -5,7 +5,7 @@ import hashlib
 import json
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from registries import (
 )
 
 from bumper.errors import ImageMissing, NoAccess, Transient, Unreachable
-from bumper.ports.threads import side_by_side
+from bumper.ports.threads import outcome, side_by_side
 from bumper.systems.registry import Registry
 from bumper.systems.registry.acr import is_azure_name
 from bumper.systems.registry.distribution import INDEX_TYPES
@@ -188,6 +188,71 @@ class TestOtherHosts:
         # Nothing of the script is left, but for what a repository that is open needs not.
         left = {bare for bare, answers in script.answers.items() if isinstance(answers, list) and answers}
         assert left == ({own_realm} if is_open else set())
+
+    @pytest.mark.parametrize("is_late", ["the token server", "the registry"])
+    def test_what_heals_in_the_next_repository_is_said_and_not_asked_again_at_once(
+        self, opened: Opener, is_late: str
+    ) -> None:
+        realm = "https://r.example/token"
+        late = httpx.Response(429, headers={"Retry-After": "7"})
+        second = late if is_late == "the token server" else httpx.Response(200, json={"token": "api"})
+        script = Script(
+            {
+                realm: [httpx.Response(200, json={"token": "web"}), second],
+                "https://r.example/v2/web/manifests/1": [ask_for(realm), artifact()],
+                "https://r.example/v2/api/manifests/1": [late],
+            }
+        )
+        registry = opened(httpx.MockTransport(script))
+        registry.resolve(reference("r.example/web:1"))
+        before = len(script.asked)
+        with pytest.raises(Transient) as caught:
+            registry.resolve(reference("r.example/api:1"))
+        assert caught.value.retry_after_s == 7
+        assert len(script.asked) - before == (1 if is_late == "the token server" else 2)
+
+    def test_a_token_that_opens_nothing_does_not_shut_out_who_asks_at_the_same_time(
+        self, opened: Opener
+    ) -> None:
+        """The second one is refused with the first one's token when the first one has forgotten it already."""
+        first, second, forgotten, goes_on = (threading.Event() for _ in range(4))
+        tokens: list[str] = []
+
+        def respond(request: httpx.Request) -> httpx.Response:
+            authorization = request.headers.get("Authorization", "")
+            if request.url.path == "/token":
+                tokens.append("t")
+                if forgotten.is_set():
+                    goes_on.set()
+                return httpx.Response(200, json={"token": f"t{len(tokens)}"})
+            if "/web/" in request.url.path and authorization:
+                return artifact()
+            if authorization == "Bearer t2" and not first.is_set():
+                first.set()
+                second.wait(10.0)
+            elif authorization == "Bearer t2":
+                second.set()
+                forgotten.wait(10.0)
+            elif authorization:
+                return artifact()
+            elif "/api/" in request.url.path and not forgotten.is_set():
+                forgotten.set()
+                goes_on.wait(10.0)
+            elif "/api/" in request.url.path:
+                goes_on.set()
+            return ask_for("https://r.example/token")
+
+        registry = opened(httpx.MockTransport(respond))
+        registry.resolve(reference("r.example/web:1"))
+        outcomes: list[Callable[[], object]] = []
+        asking = threading.Thread(
+            target=lambda: outcomes.append(outcome(partial(registry.resolve, reference("r.example/api:1"))))
+        )
+        asking.start()
+        assert first.wait(10.0)
+        registry.resolve(reference("r.example/api:2"))
+        asking.join()
+        assert outcomes[0]()
 
     def test_several_questions_at_once_are_sent_back_once_and_share_one_token(self, opened: Opener) -> None:
         """The first goes alone until the token is there; then the others are asked side by side."""
