@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 from registries import StillClock
+from shortages import refuse_threads
 
 from bumper.ports.deadline import GRACE_S, left_s, told_to, until
 from bumper.ports.threads import Early, FirstAlone, begin, held, side_by_side
@@ -48,18 +49,17 @@ def test_the_first_error_in_order_is_raised_and_nothing_is_begun_after_one() -> 
 def test_where_the_machine_starts_no_further_thread_nothing_more_is_begun(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    start, started = threading.Thread.start, list[threading.Thread]()
+    started: list[threading.Thread] = []
     is_over = threading.Event()
     begun: list[int] = []
 
-    def start_first(thread: threading.Thread) -> None:
+    def is_second(thread: threading.Thread) -> bool:
         if started:
-            raise RuntimeError("can't start new thread")
+            return True
         started.append(thread)
-        start(thread)
+        return False
 
-    # No limit of the system refuses the second thread and grants the first: it counts those of the user, and none of root's.
-    monkeypatch.setattr(threading.Thread, "start", start_first)
+    refuse_threads(monkeypatch, is_second)
     with pytest.raises(RuntimeError):
         side_by_side([lambda: is_over.wait(MOST_S), lambda: begun.append(1), lambda: begun.append(2)], 2)
     is_over.set()
@@ -162,14 +162,7 @@ def test_nobody_waits_for_a_lock_beyond_the_deadline() -> None:
 def test_what_is_begun_early_is_done_where_the_system_starts_no_further_thread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    start = threading.Thread.start
-
-    def only_the_first(thread: threading.Thread) -> None:
-        if thread.name == "asking":
-            raise RuntimeError("can't start new thread")
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", only_the_first)
+    refuse_threads(monkeypatch, lambda thread: thread.name == "asking")
     jobs = [Early("it", partial(str, number)) for number in range(3)]
     begin(jobs)
     assert [job.result() for job in jobs] == ["0", "1", "2"]

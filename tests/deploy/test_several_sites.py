@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 from platforms import HandClock, Quiet, deployment, files, remote, server
+from shortages import refuse_threads
 
 from bumper.app.clock import SystemClock
 from bumper.build_order import Decision, Order, Witness
@@ -222,13 +223,6 @@ def test_an_image_of_several_sites_is_asked_for_once(registry: RegistryServer) -
 def test_where_no_further_thread_starts_it_is_asked_for_when_it_is_needed(
     registry: RegistryServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start = threading.Thread.start
-
-    def start_none_early(thread: threading.Thread) -> None:
-        if thread.name == "early":
-            raise RuntimeError("can't start new thread")
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", start_none_early)
+    refuse_threads(monkeypatch, lambda thread: thread.name == "early")
     prepare(registry, {SITES[0]: "2.0"})
     assert "/v2/site-0/manifests/1.0" in [each.path for each in registry.asked]

@@ -1,20 +1,12 @@
 """Whether one commit is in another's history, told without having the history."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from git_remotes import FILES, TOKEN, WEB, commit_directly, git, hermetic, objects, remote
+from git_remotes import WEB, commit_directly, git, objects, remote
 
 from bumper.systems.git.remote import Remote
 from bumper_sandbox.git.server import GitServer
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[GitServer]:
-    with GitServer(token=TOKEN, environ=hermetic(tmp_path)) as server:
-        server.create("platform.git", FILES)
-        yield server
 
 
 @pytest.fixture

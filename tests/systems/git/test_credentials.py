@@ -2,11 +2,11 @@
 
 import base64
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from git_remotes import FILES, TOKEN, WEB, content, foreign, git, hermetic, hook, remote
+from git_remotes import FILES, TOKEN, WEB, content, foreign, git, hook, remote
 from tables import each_row
 
 from bumper.errors import BumpError, Denied, NoAccess, UsageError
@@ -23,13 +23,6 @@ SECRETS = [
 ]
 
 pytestmark = pytest.mark.usefixtures("way")
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[GitServer]:
-    with GitServer(token=TOKEN, environ=hermetic(tmp_path)) as server:
-        server.create("platform.git", FILES)
-        yield server
 
 
 def assert_no_secret(text: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from git_remotes import FILES, TOKEN, git, hermetic, remote
+from git_remotes import TOKEN, git, hermetic, remote
 
 from bumper.errors import UsageError
 from bumper.history import ending
@@ -21,13 +21,6 @@ from bumper_sandbox.git.server import GitServer
 
 NOTES = "refs/notes/bump"
 ENDING = '{"site":"web","outcome":"%s","reason":"R","seconds":1.5,"at":"2026-03-04T05:06:0%dZ","tag":"%s"}'
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[GitServer]:
-    with GitServer(token=TOKEN, environ=hermetic(tmp_path)) as running:
-        running.create("platform.git", FILES)
-        yield running
 
 
 @pytest.fixture

@@ -2,14 +2,14 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from git_remotes import FILES, git, hermetic, hook, objects, remote
+from git_remotes import git, hook, objects, remote
 
 from bumper.app import outcome_notes
 from bumper.errors import BumpError, Denied, LostRace, Outcome, Transient, Unreachable
@@ -25,13 +25,6 @@ REF = "refs/notes/bump-sites/web"
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 pytestmark = pytest.mark.usefixtures("way")
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[GitServer]:
-    with GitServer(token="tok-3f9d2ab7-secret", environ=hermetic(tmp_path)) as running:
-        running.create("platform.git", FILES)
-        yield running
 
 
 @dataclass

@@ -4,24 +4,16 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from git_remotes import FILES, TOKEN, WEB, commit_directly, content, git, hermetic, hook, remote
+from git_remotes import WEB, commit_directly, content, git, hook, remote
 
 from bumper.errors import BumpError, Denied, LostRace, Transient, Unanswered, Unreachable, UsageError
 from bumper.systems.git.remote import Remote
 from bumper_sandbox.git.server import GitServer
 
 pytestmark = pytest.mark.usefixtures("way")
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[GitServer]:
-    with GitServer(token=TOKEN, environ=hermetic(tmp_path)) as server:
-        server.create("platform.git", FILES)
-        yield server
 
 
 @pytest.fixture

@@ -1,22 +1,12 @@
 """The right to push, asked without a push: a real receive-pack is knocked at, and nothing is sent."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from git_remotes import FILES, TOKEN, commit_directly, git, hermetic, remote
+from git_remotes import TOKEN, commit_directly, git, remote
 
 from bumper.errors import Denied, NoAccess, Transient
 from bumper_sandbox.git.server import GitServer
 
 pytestmark = pytest.mark.usefixtures("way")
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[GitServer]:
-    with GitServer(token=TOKEN, environ=hermetic(tmp_path)) as server:
-        server.create("platform.git", FILES)
-        yield server
 
 
 def asked_of_receive_pack(server: GitServer) -> list[tuple[str, str, int]]:

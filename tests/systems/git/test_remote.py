@@ -1,17 +1,14 @@
 """Reading and committing: real git against a real server."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from git_remotes import (
     FILES,
-    TOKEN,
     WEB,
     commit_directly,
     content,
     git,
-    hermetic,
     left_running,
     objects,
     remote,
@@ -27,13 +24,6 @@ pytestmark = pytest.mark.usefixtures("way")
 ASKED = {"smart-http": ["POST"], "git": ["GET", "POST"]}
 # In the words of smart HTTP and of git.
 LATE = r"the answer was not complete after 0\.3 s|git fetch had not ended after 0\.3 s"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[GitServer]:
-    with GitServer(token=TOKEN, environ=hermetic(tmp_path)) as server:
-        server.create("platform.git", FILES)
-        yield server
 
 
 @pytest.fixture

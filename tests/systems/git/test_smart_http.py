@@ -2,12 +2,12 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from git_remotes import FILES, TOKEN, WEB, commit_directly, content, git, hermetic, hook, remote
+from git_remotes import FILES, TOKEN, WEB, commit_directly, content, git, hook, remote
 
 from bumper.dataclasses import replace
 from bumper.errors import BumpError, Denied, LostRace, NoAccess, NotConnected, Transient, UsageError
@@ -23,13 +23,6 @@ Tampered = Callable[[Question, Callable[[], Answer]], Answer]
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[GitServer]:
-    with GitServer(token=TOKEN, environ=hermetic(tmp_path)) as server:
-        server.create("platform.git", FILES)
-        yield server
-
-
-@pytest.fixture
 def platform(server: GitServer) -> Path:
     return server.path("platform.git")
 
@@ -38,13 +31,12 @@ def platform(server: GitServer) -> Path:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Where our own client asked."""
     urls: list[str] = []
-    ask = Client.ask
 
-    def noting(client: Client, subject: str, question: Question) -> Answer:
+    def noting(question: Question, ask: Callable[[], Answer]) -> Answer:
         urls.append(f"{question.method} {question.url.rpartition('.git/')[2]}")
-        return ask(client, subject, question)
+        return ask()
 
-    monkeypatch.setattr(Client, "ask", noting)
+    _tamper(monkeypatch, noting)
     return urls
 
 
@@ -237,6 +229,7 @@ def unheard(service: str, status: int) -> Tampered:
 
 
 def _tamper(monkeypatch: pytest.MonkeyPatch, tampered: Tampered) -> None:
+    """Stands between our client and the real server, which answers rightly and as often as it is asked."""
     ask = Client.ask
     monkeypatch.setattr(
         Client,
@@ -312,9 +305,7 @@ def test_what_heals_is_not_asked_again_at_once(
     server: GitServer, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     """The server's own wish for a pause is known, which git does not tell."""
-    monkeypatch.setattr(
-        Client, "ask", lambda client, subject, question: Answer(status, {"retry-after": "7"}, b"")
-    )
+    _tamper(monkeypatch, lambda question, ask: Answer(status, {"retry-after": "7"}, b""))
     with remote(server) as ours, pytest.raises(Transient, match=f"answers with {status}") as caught:
         ours.fetch("main")
     assert caught.value.retry_after_s == 7

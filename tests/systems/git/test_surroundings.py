@@ -3,7 +3,6 @@
 import base64
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,6 @@ from bumper.systems.git.remote import Remote
 from bumper_sandbox.git.server import GitServer
 
 pytestmark = pytest.mark.usefixtures("way")
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[GitServer]:
-    with GitServer(token=TOKEN, environ=hermetic(tmp_path)) as server:
-        server.create("platform.git", FILES)
-        yield server
 
 
 @pytest.fixture
